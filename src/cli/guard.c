@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: LGPL-2.1-or-later */
+/* ksma guard: done by ksma-files, which links the library for hashes and signatures. */
+#include "cli/hand_over.h"
+
+struct ksma_error *cli_guard(struct cli *cli)
+{
+	return cli_hand_over(cli, "ksma-files");
+}
