@@ -69,6 +69,7 @@ __attribute__((target("avx512f"))) static struct ksma_page_mac widest(const uint
 								      const uint8_t *page)
 {
 	__m512i low = _mm512_setzero_si512(), high = low;
+	uint64_t sums[16];
 
 	for (size_t i = 0; i < KSMA_MAC_PAGE; i += 64) {
 		__m512i words = _mm512_loadu_si512(page + i);
@@ -78,8 +79,12 @@ __attribute__((target("avx512f"))) static struct ksma_page_mac widest(const uint
 		low = _mm512_add_epi64(low, _mm512_mul_epu32(a, _mm512_srli_epi64(a, 32)));
 		high = _mm512_add_epi64(high, _mm512_mul_epu32(b, _mm512_srli_epi64(b, 32)));
 	}
-	return (struct ksma_page_mac){ (uint64_t)_mm512_reduce_add_epi64(low),
-				       (uint64_t)_mm512_reduce_add_epi64(high) };
+	_mm512_storeu_si512(sums, low);
+	_mm512_storeu_si512(sums + 8, high);
+	return (struct ksma_page_mac){
+		sums[0] + sums[1] + sums[2] + sums[3] + sums[4] + sums[5] + sums[6] + sums[7],
+		sums[8] + sums[9] + sums[10] + sums[11] + sums[12] + sums[13] + sums[14] + sums[15]
+	};
 }
 
 struct ksma_page_mac ksma_page_mac(const struct ksma_page_mac_key *key, const uint8_t *page)

@@ -55,7 +55,9 @@ check "as many" test "$(jq '.entries | length' "$tmp/out")" = 16
 check "set-user-id" test "$(entry /usr/bin/f100000 mode)" = 4755
 check "a link's target" test "$(entry /usr/bin/dangling target)" = /nowhere
 check "a name with a line in it" test "$(entry $'/etc/Ü mlaut\nand a line' size)" = 3
-split -b 4096 --filter='head -c 4096 <(cat; cat /dev/zero) | sha256sum' "$root_folder/usr/bin/f100000" | cut -d' ' -f1 >"$w/pages"
+for ((page = 0; page * 4096 < 100000; page++)); do
+	dd if="$root_folder/usr/bin/f100000" bs=4096 skip=$page count=1 conv=sync status=none | sha256sum
+done | cut -d' ' -f1 >"$w/pages"
 check "the hash of each page" diff -q "$w/pages" <("$ksma" manifest show "$m" /usr/bin/f100000 --json | jq -r '.entries[0].pages[]')
 expect "a path that is not in it" 3 "/usr/bin/none is not in" manifest show "$m" /usr/bin/none
 before=$(sha256sum <"$m")
