@@ -13,6 +13,7 @@ enum {
 	CHUNK = 0xffb,
 	SLICE_MS = 1000, /* for a guest to stop that was told so as soon as it ran */
 	THREADS_MAX = 4096,
+	SIGNAL_BREAKPOINT = 5,
 	STRANGE_MAX =
 		64, /* packets that answer nothing, until the other side is none that we understand */
 };
@@ -22,6 +23,7 @@ struct ksma_gdb {
 	char *name;
 	unsigned timeout_ms;
 	unsigned threads;
+	unsigned chosen; /* the vCPU that questions are about; 0: whichever */
 	bool detached;
 	struct ksma_rsp_layout layout;
 	struct ksma_rsp_stop stray; /* a stop that came while an answer was awaited */
@@ -181,6 +183,16 @@ static struct ksma_error *next_packet(struct ksma_gdb *gdb, uint64_t deadline, b
 	}
 }
 
+/* What the packet tells of a stop. QEMU asks about the vCPU that it names from then on (gdb_set_stop_cpu()). */
+static struct ksma_rsp_stop heard(struct ksma_gdb *gdb)
+{
+	struct ksma_rsp_stop stop = ksma_rsp_parse_stop(gdb->reader.data);
+
+	if (stop.kind == KSMA_RSP_STOPPED)
+		gdb->chosen = stop.signal == SIGNAL_BREAKPOINT ? stop.thread : 0;
+	return stop;
+}
+
 /* The answer to the oldest question. Stops that come in between are kept. */
 static struct ksma_error *answer(struct ksma_gdb *gdb, const char **ret_text)
 {
@@ -195,7 +207,7 @@ static struct ksma_error *answer(struct ksma_gdb *gdb, const char **ret_text)
 			return ksma_error_create(KSMA_ERROR_TIMEOUT,
 						 "debugger %s did not answer within %u ms",
 						 gdb->name, gdb->timeout_ms);
-		stop = ksma_rsp_parse_stop(gdb->reader.data);
+		stop = heard(gdb);
 		if (stop.kind == KSMA_RSP_NO_STOP) {
 			*ret_text = gdb->reader.data;
 			return NULL;
@@ -357,6 +369,7 @@ static struct ksma_error *begin(struct ksma_gdb *gdb)
 	if (!strstr(text, "PacketSize="))
 		return strange(gdb, "does not answer what it was asked");
 	gdb->stray.kind = KSMA_RSP_NO_STOP;
+	gdb->chosen = 0; /* what `?` tells of is no news */
 	return NULL;
 }
 
@@ -387,6 +400,7 @@ static struct ksma_error *run_and_stop(struct ksma_gdb *gdb, unsigned thread,
 	snprintf(text, sizeof(text), "Hc%x", thread);
 	queue(gdb, text);
 	queue(gdb, "c");
+	gdb->chosen = 0;
 	queue_stop(gdb);
 	KSMA_TRY(flush(gdb));
 	error = expect_ok(gdb, "to choose a processor");
@@ -474,12 +488,17 @@ struct ksma_error *ksma_gdb_break(struct ksma_gdb *gdb, const uint64_t *addresse
 	return error;
 }
 
-static void queue_thread(struct ksma_gdb *gdb, unsigned thread)
+/* Has what follows be about this vCPU. *ret_asked false: it is already, which saves a packet and two answers that QEMU sends one by one */
+static void choose(struct ksma_gdb *gdb, unsigned thread, bool *ret_asked)
 {
 	char text[32];
 
+	*ret_asked = thread != gdb->chosen;
+	if (!*ret_asked)
+		return;
 	snprintf(text, sizeof(text), "Hg%x", thread);
 	queue(gdb, text);
+	gdb->chosen = 0;
 }
 
 struct ksma_error *ksma_gdb_read(struct ksma_gdb *gdb, unsigned thread,
@@ -487,11 +506,14 @@ struct ksma_error *ksma_gdb_read(struct ksma_gdb *gdb, unsigned thread,
 {
 	struct ksma_gdb_registers registers = { .thread = thread };
 	const char *text = "";
+	bool asked;
 
-	queue_thread(gdb, thread);
+	choose(gdb, thread, &asked);
 	queue(gdb, "g");
 	KSMA_TRY(flush(gdb));
-	KSMA_TRY(expect_ok(gdb, "to look at a processor"));
+	if (asked)
+		KSMA_TRY(expect_ok(gdb, "to look at a processor"));
+	gdb->chosen = thread;
 	KSMA_TRY(answer(gdb, &text));
 	for (unsigned i = 0; i < KSMA_RSP_REGISTERS; i++)
 		if (!ksma_rsp_register(&gdb->layout, text, gdb->reader.length, i,
@@ -517,13 +539,16 @@ static void queue_change(struct ksma_gdb *gdb, const struct ksma_gdb_change *cha
 struct ksma_error *ksma_gdb_resume(struct ksma_gdb *gdb, unsigned thread,
 				   const struct ksma_gdb_change *changes, size_t count)
 {
+	bool asked = false;
+
 	if (count)
-		queue_thread(gdb, thread);
+		choose(gdb, thread, &asked);
 	for (size_t i = 0; i < count; i++)
 		queue_change(gdb, &changes[i]);
 	queue(gdb, "c");
+	gdb->chosen = 0;
 	KSMA_TRY(flush(gdb));
-	for (size_t i = 0; count && i < count + 1; i++)
+	for (size_t i = 0; i < count + asked; i++)
 		KSMA_TRY(expect_ok(gdb, "to change a register"));
 	return NULL;
 }
@@ -537,6 +562,7 @@ struct ksma_error *ksma_gdb_step(struct ksma_gdb *gdb, unsigned thread, uint64_t
 	KSMA_TRY(ksma_gdb_break(gdb, &address, 1, false));
 	snprintf(text, sizeof(text), "vCont;s:%x", thread);
 	queue(gdb, text);
+	gdb->chosen = 0;
 	error = flush(gdb);
 	if (!error)
 		error = ksma_gdb_wait(gdb, (int)gdb->timeout_ms, ret_stop);
@@ -576,7 +602,7 @@ struct ksma_error *ksma_gdb_wait(struct ksma_gdb *gdb, int timeout_ms,
 		KSMA_TRY(next_packet(gdb, deadline, true, &got));
 		if (!got)
 			return NULL;
-		*ret_stop = ksma_rsp_parse_stop(gdb->reader.data);
+		*ret_stop = heard(gdb);
 		if (ret_stop->kind == KSMA_RSP_ENDED)
 			return ksma_error_create(KSMA_ERROR_LOST, "the guest has ended");
 		if (ret_stop->kind == KSMA_RSP_STOPPED)
