@@ -327,6 +327,23 @@ static struct ksma_error *serve_stop(struct ksma_engine *engine, const struct ks
 	return serve_site(engine, site, &registers, start);
 }
 
+/* Somebody let the guest run that had paused it. Since 8.1 QEMU tells of no stop unless it was us who let the guest run: so we stop it for a moment, and
+ * do. A breakpoint that it came to in between, and stands at, is come to again. */
+static struct ksma_error *take_up(struct ksma_engine *engine)
+{
+	bool told;
+
+	KSMA_TRY(ksma_gdb_poll(gdb_of(engine), 0, &told));
+	engine->standing = false;
+	ksma_keeper_beat(engine->attachment.keeper, false);
+	set_paused(engine, false);
+	tell(engine, "resumed", "the guest runs again");
+	if (told)
+		return NULL;
+	KSMA_TRY(ksma_engine_pause(engine));
+	return ksma_engine_resume(engine);
+}
+
 /* The keeper is there, and so is a guest that somebody paused and let run again, of which QEMU tells its monitor only. */
 static struct ksma_error *look_around(struct ksma_engine *engine)
 {
@@ -339,12 +356,8 @@ static struct ksma_error *look_around(struct ksma_engine *engine)
 
 		KSMA_TRY(ksma_gdb_server_find(engine->attachment.monitor, &server));
 		ksma_monitor_rest(engine->attachment.monitor);
-		if (strcmp(server.status, "running") == 0) {
-			engine->standing = false;
-			ksma_keeper_beat(engine->attachment.keeper, false);
-			set_paused(engine, false);
-			tell(engine, "resumed", "the guest runs again");
-		}
+		if (strcmp(server.status, "running") == 0 || strcmp(server.status, "debug") == 0)
+			KSMA_TRY(take_up(engine));
 	}
 	return NULL;
 }

@@ -11,12 +11,14 @@ enum {
 	DESCRIPTIONS_MAX = 16,	   /* documents that tell of registers */
 	DESCRIPTION_MAX = 1 << 20, /* bytes of one */
 	CHUNK = 0xffb,
-	SLICE_MS = 1000, /* for a guest to stop that was told so as soon as it ran */
 	THREADS_MAX = 4096,
 	SIGNAL_BREAKPOINT = 5,
 	STRANGE_MAX =
 		64, /* packets that answer nothing, until the other side is none that we understand */
 };
+
+/* A question that only a guest that stands answers, and that changes nothing. */
+#define STANDS "qC"
 
 struct ksma_gdb {
 	int fd;
@@ -99,12 +101,15 @@ static bool queue(struct ksma_gdb *gdb, const char *text)
 	return length > 0;
 }
 
-/* What stops a running guest. The first byte ends the wait for an acknowledgement, where there is one, or stops the guest; what comes then does
- * no harm. */
+/* What stops a running guest. The first byte does, unless QEMU waits for an acknowledgement: then it is passed over, the second one is the
+ * acknowledgement, and the third stops the guest. What comes to a guest that stands does no harm. Only this byte is answered with how the guest
+ * stopped; before QEMU 8.1 every one was. */
 static void queue_stop(struct ksma_gdb *gdb)
 {
-	gdb->output[gdb->queued++] = '+';
-	gdb->output[gdb->queued++] = '\x03';
+	static const char stop[] = { '\x03', '+', '\x03' };
+
+	memcpy(gdb->output + gdb->queued, stop, sizeof(stop));
+	gdb->queued += sizeof(stop);
 }
 
 /* Says what was queued, in one system call: QEMU then does it in one turn of its loop. */
@@ -368,7 +373,7 @@ static struct ksma_error *begin(struct ksma_gdb *gdb)
 	KSMA_TRY(answer(gdb, &text));
 	if (!strstr(text, "PacketSize="))
 		return strange(gdb, "does not answer what it was asked");
-	gdb->stray.kind = KSMA_RSP_NO_STOP;
+	gdb->stray = (struct ksma_rsp_stop){ .kind = KSMA_RSP_NO_STOP };
 	gdb->chosen = 0; /* what `?` tells of is no news */
 	return NULL;
 }
@@ -389,6 +394,17 @@ struct ksma_error *ksma_gdb_detach(struct ksma_gdb *gdb)
 	return expect_ok(gdb, "to detach");
 }
 
+/* Waits until the guest stands, after queue_stop() and STANDS. @ret_stop how it came to; NO_STOP: it stood, and that had been told before or never is */
+static struct ksma_error *stands(struct ksma_gdb *gdb, struct ksma_rsp_stop *ret_stop)
+{
+	const char *text = "";
+
+	KSMA_TRY(answer(gdb, &text));
+	*ret_stop = gdb->stray;
+	gdb->stray = (struct ksma_rsp_stop){ .kind = KSMA_RSP_NO_STOP };
+	return NULL;
+}
+
 /* Lets the guest run with this vCPU as the chosen one, and stops it in the same breath.
  * @ret_stop how it stopped; NO_STOP: it does not run, as one that has panicked @ret_known false: there is no vCPU of this number */
 static struct ksma_error *run_and_stop(struct ksma_gdb *gdb, unsigned thread,
@@ -402,13 +418,14 @@ static struct ksma_error *run_and_stop(struct ksma_gdb *gdb, unsigned thread,
 	queue(gdb, "c");
 	gdb->chosen = 0;
 	queue_stop(gdb);
+	queue(gdb, STANDS);
 	KSMA_TRY(flush(gdb));
 	error = expect_ok(gdb, "to choose a processor");
 	*ret_known = !error;
 	if (error && error->code != KSMA_ERROR_INVALID)
 		return error;
 	ksma_error_destroy(error);
-	return ksma_gdb_wait(gdb, SLICE_MS, ret_stop);
+	return stands(gdb, ret_stop);
 }
 
 /* A client that died while it had a vCPU execute one instruction may have left it so: it stops the guest after every instruction from then on,
@@ -614,11 +631,7 @@ struct ksma_error *ksma_gdb_wait(struct ksma_gdb *gdb, int timeout_ms,
 struct ksma_error *ksma_gdb_interrupt(struct ksma_gdb *gdb, struct ksma_rsp_stop *ret_stop)
 {
 	queue_stop(gdb);
+	queue(gdb, STANDS);
 	KSMA_TRY(flush(gdb));
-	KSMA_TRY(ksma_gdb_wait(gdb, (int)gdb->timeout_ms, ret_stop));
-	if (ret_stop->kind != KSMA_RSP_NO_STOP)
-		return NULL;
-	return ksma_error_create(KSMA_ERROR_TIMEOUT,
-				 "debugger %s did not stop the guest within %u ms", gdb->name,
-				 gdb->timeout_ms);
+	return stands(gdb, ret_stop);
 }

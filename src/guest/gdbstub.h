@@ -79,7 +79,7 @@ struct ksma_error *ksma_gdb_wait(struct ksma_gdb *gdb, int timeout_ms,
 struct ksma_error *ksma_gdb_poll(struct ksma_gdb *gdb, int timeout_ms,
 				 bool *ret_ready) KSMA_MUST_CHECK;
 
-/* Stops a running guest, and waits until it has. @ret_stop a breakpoint may have been hit first */
+/* Stops a running guest, and waits until it stands. @ret_stop a breakpoint may have been hit first; NO_STOP: it stood already, and nobody tells why */
 struct ksma_error *ksma_gdb_interrupt(struct ksma_gdb *gdb,
 				      struct ksma_rsp_stop *ret_stop) KSMA_MUST_CHECK;
 

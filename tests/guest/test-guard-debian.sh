@@ -104,7 +104,7 @@ goes_on() {
 			systemctl restart cron; ls -lR /etc | wc -l; perl -e "print 1"; journalctl -n 1 --no-pager; sleep 5'
 		rounds=$((rounds + 1))
 	done
-	echo "$rounds rounds"
+	echo "$rounds rounds" >"$dir/rounds"
 	denied
 	[ -z "$(denied)" ]
 }
@@ -113,7 +113,7 @@ goes_on() {
 figures() {
 	jq -r 'select(.known) | [.func, .cost_us] | @tsv' "$dir/out" | sort -k1,1 -k2,2n |
 		awk '{ cost[NR] = $2; all[$1]++; if (!first[$1]) first[$1] = NR }
-			END { for (f in all) printf "# %s: %d known answers, the guest stood still for %d us in the middle, %d us in nine of ten\n", f, all[f], cost[first[f] + int(all[f] / 2)], cost[first[f] + int(all[f] * 9 / 10)] }'
+			END { for (f in all) printf "# %s: %d known answers, %d us in the middle, %d us in nine of ten\n", f, all[f], cost[first[f] + int(all[f] / 2)], cost[first[f] + int(all[f] * 9 / 10)] }'
 	jq -r 'select(.known) | .cost_us' "$dir/out" | sort -n |
 		awk '{ cost[NR] = $1 } END { printf "# all: %d known answers, %d us in the middle, %d us in nine of ten\n", NR, cost[int(NR / 2) + 1], cost[int(NR * 9 / 10) + 1] }'
 }
@@ -170,7 +170,8 @@ does "is used with no refusal" used
 does "covered packages are installed with no refusal" installs
 [ -z "${SECONDS_EACH-}" ] || does "goes on for $SECONDS_EACH s with no refusal" goes_on "$SECONDS_EACH"
 does "what is not signed is refused" refused
-echo "# $(wc -l <"$dir/out") decisions and events, $(denied | wc -l) of them refusals"
+[ ! -e "$dir/rounds" ] || sed 's/^/# /' "$dir/rounds"
+echo "# $(jq -s 'map(select(.decision)) | length' "$dir/out") decisions, $(denied | wc -l) of them refusals: $(denied | jq -r .path | sort -u | tr '\n' ' ')"
 figures
 echo "1..$count"
 exit "$failed"

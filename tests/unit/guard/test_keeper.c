@@ -12,8 +12,8 @@
 #include "guard/keeper.h"
 #include "guest/rsp.h"
 
-#define LET_GO "? qSupported:hwbreak+ qfThreadInfo qsThreadInfo Hc1 c Hc2 c D "
-#define LET_GO_PANICKED "? qSupported:hwbreak+ qfThreadInfo qsThreadInfo Hc1 c D "
+#define LET_GO "? qSupported:hwbreak+ qfThreadInfo qsThreadInfo Hc1 c qC Hc2 c qC D "
+#define LET_GO_PANICKED "? qSupported:hwbreak+ qfThreadInfo qsThreadInfo Hc1 c qC D "
 
 static bool panicked; /* the guest does not run, whatever it is told */
 
@@ -46,6 +46,8 @@ static void hear(int fd, char *heard, size_t size, int timeout_ms)
 			text = "m01,02";
 		else if (strcmp(reader.data, "qsThreadInfo") == 0)
 			text = "l";
+		else if (strcmp(reader.data, "qC") == 0)
+			text = "QC01";
 		else if (strcmp(reader.data, "D") == 0 || reader.data[0] == 'H')
 			text = "OK";
 		else if (strcmp(reader.data, "c") == 0 && panicked)

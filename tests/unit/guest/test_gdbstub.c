@@ -38,6 +38,7 @@ static const struct line as_qemu[] = {
 	{ "qXfer:features:read:i386-64bit.xml:0,ffb", core_xml },
 	{ "qfThreadInfo", "m01,02" },
 	{ "qsThreadInfo", "l" },
+	{ "qC", "QC01" },
 	{ "D", "OK" },
 	{ "z1,ffffffff81000000,1", "OK" },
 	{ "Z1,ffffffff81000000,1", "OK" },
@@ -55,6 +56,14 @@ struct stub {
 	int fd;
 	const struct line *first; /* looked at before as_qemu */
 	const char *greeting;	  /* said unasked */
+	enum {
+		NEVER_RUNS,
+		STOPS_AT_ANY_BYTE, /* QEMU before 8.1 */
+		STOPS_AT_03,	   /* since: any other byte stops it too, and is not answered */
+		WAS_PAUSED,	   /* and told so, and let run again by somebody else */
+		STANDS_UNTOLD,
+	} guest;
+	bool running, unacknowledged;
 	char heard[8192];
 	size_t length;
 	pthread_t thread;
@@ -67,6 +76,30 @@ static void say(struct stub *s, const char *text)
 
 	if (send(s->fd, buffer, length, MSG_NOSIGNAL) < 0)
 		return;
+	s->unacknowledged = true;
+}
+
+/* What becomes of a byte before it is part of a packet, as in gdb_read_byte() of QEMU. @return it is none */
+static bool stops(struct stub *s, uint8_t byte)
+{
+	if (s->unacknowledged) {
+		s->unacknowledged = byte != '+' && byte != '$';
+		if (byte != '$')
+			return true;
+	}
+	if (!s->running)
+		return false;
+	s->running = false;
+	if (byte == '\x03' || s->guest == STOPS_AT_ANY_BYTE)
+		say(s, "T02thread:01;");
+	return true;
+}
+
+static void runs(struct stub *s)
+{
+	s->running = s->guest != NEVER_RUNS && s->guest != STANDS_UNTOLD;
+	if (s->guest == WAS_PAUSED)
+		say(s, "T02thread:01;");
 }
 
 static const char *answer_of(struct stub *s, const char *question, bool *known)
@@ -92,10 +125,13 @@ static void *serve(void *arg)
 	if (s->greeting && send(s->fd, s->greeting, strlen(s->greeting), MSG_NOSIGNAL) < 0)
 		return NULL;
 	while (recv(s->fd, &byte, 1, 0) == 1) {
-		enum ksma_rsp_event event = ksma_rsp_feed(&reader, byte);
+		enum ksma_rsp_event event;
 		const char *text;
 		bool known;
 
+		if (s->guest != NEVER_RUNS && stops(s, byte))
+			continue;
+		event = ksma_rsp_feed(&reader, byte);
 		if (event != KSMA_RSP_PACKET)
 			continue;
 		if (s->length < sizeof(s->heard) / 2)
@@ -119,6 +155,8 @@ static void *serve(void *arg)
 		} else if (text) {
 			say(s, text);
 		}
+		if (strcmp(reader.data, "c") == 0)
+			runs(s);
 	}
 	return NULL;
 }
@@ -226,6 +264,38 @@ static void begins(void **state)
 	end(&s, gdb);
 }
 
+/* Whatever QEMU does with a byte while the guest runs: it stands afterwards, and how it came to stand is told where that is told. */
+static void interrupts(void **state)
+{
+	static const struct {
+		unsigned guest;
+		bool told;
+	} cases[] = { { STOPS_AT_ANY_BYTE, true },
+		      { STOPS_AT_03, true },
+		      { WAS_PAUSED, true },
+		      { STANDS_UNTOLD, false } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct ksma_gdb_registers registers;
+		struct ksma_rsp_stop stop;
+		struct stub s;
+		struct ksma_gdb *gdb = start(&s, NULL, NULL, PATIENT_MS);
+
+		s.guest = cases[i].guest;
+		assert_ok(ksma_gdb_hello(gdb));
+		assert_ok(ksma_gdb_resume(gdb, 1, NULL, 0));
+		assert_ok(ksma_gdb_interrupt(gdb, &stop));
+		assert_int_equal(stop.kind, cases[i].told ? KSMA_RSP_STOPPED : KSMA_RSP_NO_STOP);
+		assert_int_equal(stop.signal, cases[i].told ? 2 : 0);
+		assert_ok(ksma_gdb_read(gdb, 2, &registers));
+		assert_ok(ksma_gdb_wait(gdb, 0, &stop));
+		assert_int_equal(stop.kind, KSMA_RSP_NO_STOP);
+		assert_ok(ksma_gdb_detach(gdb));
+		end(&s, gdb);
+		assert_false(s.running);
+	}
+}
+
 static void refusals(void **state)
 {
 	static const struct line unknown[] = { { "Z1,5,1", "" }, { NULL, NULL } };
@@ -322,8 +392,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whole_session), cmocka_unit_test(names_a_vcpu_once),
-		cmocka_unit_test(begins),	 cmocka_unit_test(refusals),
-		cmocka_unit_test(ends),		 cmocka_unit_test(servers),
+		cmocka_unit_test(begins),	 cmocka_unit_test(interrupts),
+		cmocka_unit_test(refusals),	 cmocka_unit_test(ends),
+		cmocka_unit_test(servers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
