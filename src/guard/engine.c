@@ -12,7 +12,9 @@ enum {
 	KEEPER_SLACK_MS =
 		10000, /* a stop that takes so much longer than a decision may: the guard hangs */
 	WAIT_MS = 100, /* between looks at the keeper and the monitor */
-	WINDOW_MS = 2000, /* over which the governor measures */
+	PAUSE_STEP_MS = 5,     /* the same, while somebody else's pause may be a short one */
+	PAUSE_SHORT_MS = 1000, /* which it may be for so long */
+	WINDOW_MS = 2000,      /* over which the governor measures */
 	SIGNAL_BREAKPOINT = 5,
 };
 
@@ -24,6 +26,7 @@ struct ksma_engine {
 	struct ksma_decider *decider;
 	struct ksma_sites sites;
 	bool armed, standing;		       /* breakpoints are set; the guest stands */
+	uint64_t paused_ns;		       /* when somebody paused it last */
 	uint64_t window_ns, window_stopped_ns; /* the governor's: since when, and how much */
 	bool stepped_down;
 	bool distrusts; /* no manifest is to be believed any more */
@@ -44,6 +47,8 @@ static void tell(struct ksma_engine *engine, const char *event, const char *mess
 
 static void set_paused(struct ksma_engine *engine, bool paused)
 {
+	if (paused)
+		engine->paused_ns = ksma_now_ns();
 	engine->attachment.paused = paused;
 	ksma_keeper_paused(engine->attachment.keeper, paused);
 }
@@ -395,6 +400,16 @@ static struct ksma_error *govern(struct ksma_engine *engine)
 	return ksma_engine_resume(engine);
 }
 
+/* A guest that is let run again waits at its next breakpoint until that is seen, so it is looked for often at first. */
+static unsigned look_every_ms(const struct ksma_engine *engine)
+{
+	uint64_t limit = PAUSE_SHORT_MS * UINT64_C(1000000);
+
+	return engine->attachment.paused && ksma_now_ns() - engine->paused_ns < limit
+		       ? PAUSE_STEP_MS
+		       : WAIT_MS;
+}
+
 struct ksma_error *ksma_engine_serve(struct ksma_engine *engine, unsigned ms, bool first,
 				     bool *ret_stopped)
 {
@@ -405,16 +420,16 @@ struct ksma_error *ksma_engine_serve(struct ksma_engine *engine, unsigned ms, bo
 		uint64_t now = ksma_now_ns();
 		struct ksma_rsp_stop stop;
 		unsigned left = now < until ? (unsigned)((until - now) / 1000000) : 0;
+		unsigned every = look_every_ms(engine);
 		uint64_t start;
 		bool ready;
 
-		if (now - looked > WAIT_MS * UINT64_C(1000000)) {
+		if (now - looked > every * UINT64_C(1000000)) {
 			looked = now;
 			KSMA_TRY(look_around(engine));
 			KSMA_TRY(govern(engine));
 		}
-		KSMA_TRY(ksma_gdb_poll(gdb_of(engine), (int)(left < WAIT_MS ? left : WAIT_MS),
-				       &ready));
+		KSMA_TRY(ksma_gdb_poll(gdb_of(engine), (int)(left < every ? left : every), &ready));
 		if (!ready)
 			continue;
 		start = ksma_now_ns();

@@ -50,6 +50,7 @@ traced() {
 is_paused() { [[ $(guest_monitor "$dir/g" 'info status' 2>&1) == *"VM status: paused"* ]]; }
 
 paused() {
+	local i
 	guard_start --mode enforce || return 0
 	guest_monitor "$dir/g" stop || true
 	tells "somebody who pauses the guest is noticed" guard_waits paused 1
@@ -59,6 +60,13 @@ paused() {
 	guest_monitor "$dir/g" cont || true
 	tells "until it is let run again" guard_waits resumed 1
 	tells "and is guarded as before" enforces
+	for ((i = 0; i < 10; i++)); do
+		guest_monitor "$dir/g" stop >/dev/null 2>&1 || true
+		guest_monitor "$dir/g" cont >/dev/null 2>&1 || true
+		run 'busybox true' >/dev/null || break
+	done
+	tells "paused for moments while it works, it goes on" test "$i" = 10
+	tells "and is guarded" enforces
 }
 
 # Goes on with the guard of before.
