@@ -12,7 +12,6 @@ enum {
 	DESCRIPTION_MAX = 1 << 20, /* bytes of one */
 	CHUNK = 0xffb,
 	THREADS_MAX = 4096,
-	SIGNAL_BREAKPOINT = 5,
 	STRANGE_MAX =
 		64, /* packets that answer nothing, until the other side is none that we understand */
 };
@@ -20,12 +19,13 @@ enum {
 /* A question that only a guest that stands answers, and that changes nothing. */
 #define STANDS "qC"
 
+#define STOP_BYTE '\x03'
+
 struct ksma_gdb {
 	int fd;
 	char *name;
 	unsigned timeout_ms;
 	unsigned threads;
-	unsigned chosen; /* the vCPU that questions are about; 0: whichever */
 	bool detached;
 	struct ksma_rsp_layout layout;
 	struct ksma_rsp_stop stray; /* a stop that came while an answer was awaited */
@@ -92,11 +92,17 @@ static struct ksma_error *strange(const struct ksma_gdb *gdb, const char *what)
 	return ksma_error_create(KSMA_ERROR_BAD_DATA, "debugger %s: %s", gdb->name, what);
 }
 
-/* Adds a packet to what is said next. */
+/* Adds a packet to what is said next. Somebody may have let the guest run meanwhile, and a running one would be stopped by the packet's first byte, and
+ * the rest be lost: so first come an acknowledgement, where QEMU waits for one, and a byte to stop it. They do no harm to a guest that stands. */
 static bool queue(struct ksma_gdb *gdb, const char *text)
 {
-	size_t length = ksma_rsp_frame(gdb->output + gdb->queued, OUTPUT_MAX - gdb->queued, text);
+	size_t length;
 
+	if (gdb->queued == 0) {
+		gdb->output[gdb->queued++] = '+';
+		gdb->output[gdb->queued++] = STOP_BYTE;
+	}
+	length = ksma_rsp_frame(gdb->output + gdb->queued, OUTPUT_MAX - gdb->queued, text);
 	gdb->queued += length;
 	return length > 0;
 }
@@ -106,7 +112,7 @@ static bool queue(struct ksma_gdb *gdb, const char *text)
  * stopped; before QEMU 8.1 every one was. */
 static void queue_stop(struct ksma_gdb *gdb)
 {
-	static const char stop[] = { '\x03', '+', '\x03' };
+	static const char stop[] = { STOP_BYTE, '+', STOP_BYTE };
 
 	memcpy(gdb->output + gdb->queued, stop, sizeof(stop));
 	gdb->queued += sizeof(stop);
@@ -188,16 +194,6 @@ static struct ksma_error *next_packet(struct ksma_gdb *gdb, uint64_t deadline, b
 	}
 }
 
-/* What the packet tells of a stop. QEMU asks about the vCPU that it names from then on (gdb_set_stop_cpu()). */
-static struct ksma_rsp_stop heard(struct ksma_gdb *gdb)
-{
-	struct ksma_rsp_stop stop = ksma_rsp_parse_stop(gdb->reader.data);
-
-	if (stop.kind == KSMA_RSP_STOPPED)
-		gdb->chosen = stop.signal == SIGNAL_BREAKPOINT ? stop.thread : 0;
-	return stop;
-}
-
 /* The answer to the oldest question. Stops that come in between are kept. */
 static struct ksma_error *answer(struct ksma_gdb *gdb, const char **ret_text)
 {
@@ -212,7 +208,7 @@ static struct ksma_error *answer(struct ksma_gdb *gdb, const char **ret_text)
 			return ksma_error_create(KSMA_ERROR_TIMEOUT,
 						 "debugger %s did not answer within %u ms",
 						 gdb->name, gdb->timeout_ms);
-		stop = heard(gdb);
+		stop = ksma_rsp_parse_stop(gdb->reader.data);
 		if (stop.kind == KSMA_RSP_NO_STOP) {
 			*ret_text = gdb->reader.data;
 			return NULL;
@@ -374,7 +370,6 @@ static struct ksma_error *begin(struct ksma_gdb *gdb)
 	if (!strstr(text, "PacketSize="))
 		return strange(gdb, "does not answer what it was asked");
 	gdb->stray = (struct ksma_rsp_stop){ .kind = KSMA_RSP_NO_STOP };
-	gdb->chosen = 0; /* what `?` tells of is no news */
 	return NULL;
 }
 
@@ -416,7 +411,6 @@ static struct ksma_error *run_and_stop(struct ksma_gdb *gdb, unsigned thread,
 	snprintf(text, sizeof(text), "Hc%x", thread);
 	queue(gdb, text);
 	queue(gdb, "c");
-	gdb->chosen = 0;
 	queue_stop(gdb);
 	queue(gdb, STANDS);
 	KSMA_TRY(flush(gdb));
@@ -505,17 +499,14 @@ struct ksma_error *ksma_gdb_break(struct ksma_gdb *gdb, const uint64_t *addresse
 	return error;
 }
 
-/* Has what follows be about this vCPU. *ret_asked false: it is already, which saves a packet and two answers that QEMU sends one by one */
-static void choose(struct ksma_gdb *gdb, unsigned thread, bool *ret_asked)
+/* Has what follows be about this vCPU. It is named each time, though QEMU asks about the one that its last stop told of: if somebody let the guest
+ * run meanwhile, another one may have stopped it, and what is read of one must not be written to another. */
+static void queue_thread(struct ksma_gdb *gdb, unsigned thread)
 {
 	char text[32];
 
-	*ret_asked = thread != gdb->chosen;
-	if (!*ret_asked)
-		return;
 	snprintf(text, sizeof(text), "Hg%x", thread);
 	queue(gdb, text);
-	gdb->chosen = 0;
 }
 
 struct ksma_error *ksma_gdb_read(struct ksma_gdb *gdb, unsigned thread,
@@ -523,14 +514,11 @@ struct ksma_error *ksma_gdb_read(struct ksma_gdb *gdb, unsigned thread,
 {
 	struct ksma_gdb_registers registers = { .thread = thread };
 	const char *text = "";
-	bool asked;
 
-	choose(gdb, thread, &asked);
+	queue_thread(gdb, thread);
 	queue(gdb, "g");
 	KSMA_TRY(flush(gdb));
-	if (asked)
-		KSMA_TRY(expect_ok(gdb, "to look at a processor"));
-	gdb->chosen = thread;
+	KSMA_TRY(expect_ok(gdb, "to look at a processor"));
 	KSMA_TRY(answer(gdb, &text));
 	for (unsigned i = 0; i < KSMA_RSP_REGISTERS; i++)
 		if (!ksma_rsp_register(&gdb->layout, text, gdb->reader.length, i,
@@ -556,16 +544,13 @@ static void queue_change(struct ksma_gdb *gdb, const struct ksma_gdb_change *cha
 struct ksma_error *ksma_gdb_resume(struct ksma_gdb *gdb, unsigned thread,
 				   const struct ksma_gdb_change *changes, size_t count)
 {
-	bool asked = false;
-
 	if (count)
-		choose(gdb, thread, &asked);
+		queue_thread(gdb, thread);
 	for (size_t i = 0; i < count; i++)
 		queue_change(gdb, &changes[i]);
 	queue(gdb, "c");
-	gdb->chosen = 0;
 	KSMA_TRY(flush(gdb));
-	for (size_t i = 0; i < count + asked; i++)
+	for (size_t i = 0; count && i < count + 1; i++)
 		KSMA_TRY(expect_ok(gdb, "to change a register"));
 	return NULL;
 }
@@ -579,7 +564,6 @@ struct ksma_error *ksma_gdb_step(struct ksma_gdb *gdb, unsigned thread, uint64_t
 	KSMA_TRY(ksma_gdb_break(gdb, &address, 1, false));
 	snprintf(text, sizeof(text), "vCont;s:%x", thread);
 	queue(gdb, text);
-	gdb->chosen = 0;
 	error = flush(gdb);
 	if (!error)
 		error = ksma_gdb_wait(gdb, (int)gdb->timeout_ms, ret_stop);
@@ -619,7 +603,7 @@ struct ksma_error *ksma_gdb_wait(struct ksma_gdb *gdb, int timeout_ms,
 		KSMA_TRY(next_packet(gdb, deadline, true, &got));
 		if (!got)
 			return NULL;
-		*ret_stop = heard(gdb);
+		*ret_stop = ksma_rsp_parse_stop(gdb->reader.data);
 		if (ret_stop->kind == KSMA_RSP_ENDED)
 			return ksma_error_create(KSMA_ERROR_LOST, "the guest has ended");
 		if (ret_stop->kind == KSMA_RSP_STOPPED)
